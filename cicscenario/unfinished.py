@@ -48,25 +48,19 @@ def _sweep(folder: Path, prefix: str) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(prefix) and is_unfinished(entry.name):
-                is_folder = entry.is_dir(follow_symlinks=False)
                 with suppress(OSError):
-                    (_delete_unlocked_folder if is_folder else _delete_unlocked)(Path(entry.path))
+                    _delete_unlocked(Path(entry.path), is_folder=entry.is_dir(follow_symlinks=False))
 
 
-def _delete_unlocked(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+def _delete_unlocked(path: Path, *, is_folder: bool) -> None:
+    kind = os.O_DIRECTORY if is_folder else os.O_NONBLOCK
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | kind)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _delete_unlocked_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
+        if is_folder:
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
     finally:
         os.close(descriptor)
 

@@ -13,6 +13,7 @@ from cicscenario.capabilities.payments import payments_in
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
 from cicscenario.chain.reading import block_time
+from cicscenario.chain.rpc import Call
 from cicscenario.checks.work.onchain import by_calls
 from cicscenario.people.person import Person
 
@@ -84,22 +85,23 @@ def verifier(context: RunContext) -> Verifier:
 
 def _of_token(context: RunContext, token: Token) -> Verifier:
     expectation = _expectation(context, token)
-    if token.decay is None:
-        return _within(bounds(context, token), context, token, expectation)
-    # The bounds move every minute, and a check of many people takes minutes.
-    return lambda people: _within(bounds(context, token), context, token, expectation)(people)
 
+    def balance_of(person: Person) -> Call:
+        return eth_call(token.address, pack(BALANCE_OF, person.account))
 
-def _within(limits: Bounds, context: RunContext, token: Token, expectation: Callable[[Person], int]) -> Verifier:
-    exact = limits == Bounds()
+    def verify(people: Sequence[Person]) -> dict[int, str]:
+        limits = bounds(context, token)  # now: with demurrage they move every minute, and a check takes minutes
+        exact = limits == Bounds()
 
-    def problem(person: Person, found: int) -> str | None:
-        expected = expectation(person)
-        if found == expected if exact else limits.admit(expected, found):
-            return None
-        return f"{token.symbol} balance is {found} base units, expected {expected}"
+        def problem(person: Person, found: int) -> str | None:
+            expected = expectation(person)
+            if found == expected if exact else limits.admit(expected, found):
+                return None
+            return f"{token.symbol} balance is {found} base units, expected {expected}"
 
-    return by_calls(context, lambda person: eth_call(token.address, pack(BALANCE_OF, person.account)), problem)
+        return by_calls(context, balance_of, problem)(people)
+
+    return verify
 
 
 def allowed(context: RunContext) -> str | None:
