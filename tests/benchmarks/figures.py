@@ -3,14 +3,13 @@
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cicscenario.sandbox.nodes import anvil_path
+from cicscenario.sandbox.nodes import FORMS, anvil_path
 
 #: Packages whose versions change the figures.
 PACKAGES = ("celery", "coincurve", "psycopg2-binary", "pyrevm", "redis", "requests", "web3")
@@ -133,9 +132,8 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Of what the figures depend on."""
     found = {"Python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    if anvil := anvil_path():
-        said = subprocess.run([anvil, "--version"], capture_output=True, text=True, check=True).stdout
-        found["anvil"] = said.split()[2]
+    if anvil_path():
+        found["anvil"] = FORMS["anvil"]().split()[-1]
     return found
 
 

@@ -86,7 +86,7 @@ def of_run(work: Work, home: Path, there: dict[str, str], checkout: Path) -> Fig
     memory = 0.0
     while process.poll() is None:
         memory = max(memory, peak_memory(process.pid))
-        time.sleep(0.05)
+        time.sleep(0.02)
     seconds, used = time.monotonic() - began, os.times()
     assert process.returncode == 0
     report = json.loads((home / "run" / "report.json").read_text())

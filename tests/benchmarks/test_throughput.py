@@ -3,32 +3,20 @@
 Run by its own command: ``python -m pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
-import json
 import statistics
-import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
 import pytest
 
 from cicscenario.sandbox import stack
 from tests.benchmarks.ceiling import Ceiling, ceiling
-from tests.benchmarks.memory import peak_memory
-from tests.support.commands import command_environment, command_line
+from tests.benchmarks.table import CHAIN, OWN_KEYS, ROOT, Work, of_run
+from tests.support.commands import command_environment
 from tests.support.sandboxes import NODES, Sandbox
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
-SCENARIO = """
-version: 1
-name: bench
-population: {size: 1000, seed: 5}
-gift: {threshold: 200}
-backend: {kind: eth, keystore: {kdf: none}}
-environment: sandbox
-"""
 TINY, SMALL, LARGE = 50, 1000, 10_000
 #: The short runs are where noise shows most, and cost least.
 ROUND, ROUNDS = (TINY, SMALL, SMALL, LARGE, SMALL), 3
@@ -43,20 +31,10 @@ class Measured:
     memory: float
 
 
-def run(box: Sandbox, path: Path, size: int) -> Measured:
+def run(box: Sandbox, size: int) -> Measured:
     """Runs ``size`` new people, with checks, in a process of its own."""
-    began = time.monotonic()
-    arguments = command_line("run", str(path), "--set", f"population.size={size}")
-    process = subprocess.Popen(arguments, env=command_environment(box.home), stdout=subprocess.DEVNULL)
-    memory = 0.0
-    while process.poll() is None:
-        memory = max(memory, peak_memory(process.pid))
-        time.sleep(0.02)
-    whole = time.monotonic() - began
-    assert process.returncode == 0
-    report = json.loads((box.home / "runs" / "bench" / "report.json").read_text())
-    assert all(check["errors"] == 0 for check in report["checks"])
-    return Measured(whole, max(step["seconds"] for step in report["steps"]), memory)
+    found = of_run(Work("keys of their own", "", size, OWN_KEYS, CHAIN), box.home, command_environment(box.home), ROOT)
+    return Measured(found.seconds, size / found.rate, found.memory)
 
 
 def median(runs: Sequence[Measured]) -> Measured:
@@ -65,17 +43,13 @@ def median(runs: Sequence[Measured]) -> Measured:
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_cost_a_person_is_flat_and_near_the_nodes_ceiling(
-    sandbox_of: Callable[..., Sandbox], tmp_path: Path, node: str
-) -> None:
-    path = tmp_path / "bench.yaml"
-    path.write_text(SCENARIO)
+def test_cost_a_person_is_flat_and_near_the_nodes_ceiling(sandbox_of: Callable[..., Sandbox], node: str) -> None:
     runs: dict[int, list[Measured]] = {size: [] for size in (TINY, SMALL, LARGE)}
     tops: dict[str, list[Ceiling]] = {"new": [], "full": []}
     for size in ROUND * ROUNDS:
         # Always a new chain: what one run leaves behind would be the next one's burden.
         box = sandbox_of(node)
-        runs[size].append(run(box, path, size))
+        runs[size].append(run(box, size))
         if size != SMALL:
             tops["full" if size == LARGE else "new"].append(ceiling(box, 1000))
         stack.down(box.home, purge=True)
