@@ -195,16 +195,18 @@ class RunningEngine:
         """What an operator does for the engine's own accounts: sends what was signed and forgotten, and fills every hole.
 
         A transaction is forgotten when the task that would have marked it as ready was lost. Only an engine at rest has
-        holes: a nonce may be reserved whose transaction is about to be signed.
+        holes: a nonce may be reserved whose transaction is about to be signed. So all are found before the first is mended:
+        what is sent then has the engine do more, and reserve more nonces.
         """
         eventually(self.is_at_rest)
-        for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"):
-            address = self.role(tag)
-            forgotten = f"SELECT tx_hash FROM otx WHERE sender = '{address}' AND status = 'pending' ORDER BY nonce"
-            for (tx_hash,) in self.rows(forgotten):
-                self.ask("cic_eth.queue.state.set_ready", CHAIN_SPEC, tx_hash)
-            for nonce in self.holes(address):
-                self.fill(address, nonce)
+        addresses = [self.role(tag) for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER")]
+        forgotten = "SELECT tx_hash FROM otx WHERE sender = ANY(ARRAY['%s', '%s']) AND status = 'pending' ORDER BY nonce"
+        hashes = [tx_hash for (tx_hash,) in self.rows(forgotten % tuple(addresses))]
+        holes = [(address, nonce) for address in addresses for nonce in self.holes(address)]
+        for tx_hash in hashes:
+            self.ask("cic_eth.queue.state.set_ready", CHAIN_SPEC, tx_hash)
+        for address, nonce in holes:
+            self.fill(address, nonce)
 
     def replay(self, recording: dict[str, Any]) -> str:
         """Pushes the recorded message, with a root id, channel and port of now; gives the root id."""
