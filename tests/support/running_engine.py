@@ -200,7 +200,9 @@ class RunningEngine:
         """
         eventually(self.is_at_rest)
         addresses = [self.role(tag) for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER")]
-        forgotten = "SELECT tx_hash FROM otx WHERE sender = ANY(ARRAY['%s', '%s']) AND status = 'pending' ORDER BY nonce"
+        forgotten = (
+            "SELECT tx_hash FROM otx WHERE sender = ANY(ARRAY['%s', '%s']) AND status = 'pending' ORDER BY nonce"
+        )
         hashes = [tx_hash for (tx_hash,) in self.rows(forgotten % tuple(addresses))]
         holes = [(address, nonce) for address in addresses for nonce in self.holes(address)]
         for tx_hash in hashes:
