@@ -1,7 +1,11 @@
 """Starts the watchdog of a sandbox, and knows which sandboxes end with this process."""
 
 import os
+import select
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cicscenario.errors import UnavailableError
@@ -28,18 +32,45 @@ def watchdog_of(folder: Path) -> Daemon:
     return Daemon(watchdog.NAME, folder)
 
 
-def watch(folder: Path) -> None:
-    """Starts what ends the daemons when ``folder`` is deleted, unless it is up."""
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Starts what ends the daemons when ``folder`` is deleted, unless it is up. It has begun when the block has ended.
+
+    The block starts the daemons meanwhile. Raises UnavailableError when the watchdog has ended instead.
+    """
     daemon = watchdog_of(folder)
     if daemon.pid() is not None:
+        yield
         return
+    begun, to_tell = os.pipe()
+    try:
+        try:
+            process = _launched(daemon, folder, to_tell)
+        finally:
+            os.close(to_tell)
+        try:
+            yield
+        except BaseException:
+            process.returncode = process.poll() or 0  # keeps Popen from warning that the process is still running
+            raise
+        daemon.wait_until_up(process, lambda: _is_told(begun))
+    finally:
+        os.close(begun)
+
+
+def _launched(daemon: Daemon, folder: Path, to_tell: int) -> "subprocess.Popen[bytes]":
     daemons = [f"{name}={service.abandon_signal:d}" for name, service in SERVICES.items()]
-    command = [sys.executable, "-m", watchdog.__name__, str(folder), *daemons]
     # A descriptor stands for this process, also when its number is another one's later.
     owners = [os.pidfd_open(os.getpid())] if folder in _owned else []
+    options = [f"{watchdog.BEGUN}={to_tell}", *(f"{watchdog.OWNER}={owner}" for owner in owners)]
+    command = [sys.executable, "-m", watchdog.__name__, str(folder), *daemons, *options]
     try:
-        words = [*command, *(f"{watchdog.OWNER}={owner}" for owner in owners)]
-        daemon.start(words, for_daemons(), lambda: True, inherited=owners)
+        return daemon.launch(command, for_daemons(), inherited=[to_tell, *owners])
     finally:
         for owner in owners:
             os.close(owner)
+
+
+def _is_told(begun: int) -> bool:
+    """Whether something was written to the other end of a pipe. A process that ends closes it, too, and has written nothing."""
+    return bool(select.select([begun], [], [], 0)[0]) and os.read(begun, 1) != b""

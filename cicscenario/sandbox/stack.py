@@ -12,7 +12,7 @@ from pathlib import Path
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whole
 from cicscenario.sandbox.daemon import Daemon
-from cicscenario.sandbox.guard import watch, watchdog_of
+from cicscenario.sandbox.guard import watchdog_of, watched
 from cicscenario.sandbox.pacing import settle
 from cicscenario.sandbox.ports import free_port, is_free, require_free
 from cicscenario.sandbox.process import HOLD
@@ -267,10 +267,10 @@ class _Stack:
     def _start_whole(self, starting: Starting, record: Record) -> None:
         """Starts all, or leaves none of them running."""
         try:
-            watch(self.folder)
-            starting.start()
-            with full_disk_told(self.folder, "environment file"):
-                self._write_environment(record)
+            with watched(self.folder):
+                starting.start()
+                with full_disk_told(self.folder, "environment file"):
+                    self._write_environment(record)
         except BaseException:
             starting.undo()
             if not self.running():

@@ -21,6 +21,8 @@ from cicscenario.sandbox.outside import delete_outside, outside
 NAME = "watchdog"
 #: Option: the descriptor of a process. When it has ended, the sandbox ends, and its folder is deleted.
 OWNER = "--owner"
+#: Option: the descriptor of a pipe, to which a byte is written when the watchdog has begun.
+BEGUN = "--begun"
 _INTERVAL = 0.5  # seconds between looks
 _SOON = 0.02  # seconds between looks while they end
 _GRACE = 5.0  # seconds that a daemon has to end after its signal, before it is killed
@@ -140,10 +142,14 @@ class _Watchdog:
 
 
 def main() -> None:
-    """The arguments: the sandbox's folder, for each of its daemons ``NAME=SIGNAL``, and ``--owner=DESCRIPTOR`` if it has one."""
+    """The arguments: the sandbox's folder, for each of its daemons ``NAME=SIGNAL``, and the options if it has any."""
     folder, *words = sys.argv[1:]
     numbers = {name: int(number) for name, _, number in (word.partition("=") for word in words)}
-    owner = numbers.pop(OWNER, None)
+    owner, begun = numbers.pop(OWNER, None), numbers.pop(BEGUN, None)
+    if begun is not None:
+        with suppress(BrokenPipeError):  # the starter has ended meanwhile
+            os.write(begun, b"\n")
+        os.close(begun)
     _Watchdog(Path(folder), numbers, owner).run()
 
 

@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cicscenario.sandbox import stack
+from cicscenario.errors import UnavailableError
+from cicscenario.sandbox import daemon, guard, stack
 from cicscenario.sandbox.outside import outside
 from tests.support.ticks import processes_of
 from tests.support.waiting import eventually
@@ -15,6 +17,7 @@ from tests.support.waiting import eventually
 _PROGRAM = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.guard import end_with_this_process
 home = Path(sys.argv[1])
@@ -68,3 +71,26 @@ def test_another_one_stays_up(home: Path) -> None:
         process.kill()
     (service,) = stack.status(home)
     assert service.state == "up"
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("exit 3", "ended with 3"), ("sleep 1; exit 4", "ended with 4"), ("exec sleep 60", "did not answer")],
+)
+def test_a_sandbox_without_its_watchdog_does_not_start(
+    home: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    """However late that is noticed: later than all services have started, in the second case."""
+    script = home.with_name("program")
+    script.write_text(f"#!/bin/sh\necho it cannot >&2\n{program}\n")
+    script.chmod(0o700)
+    monkeypatch.setattr(guard, "sys", SimpleNamespace(executable=str(script)))
+    monkeypatch.setattr(daemon, "_START", 3.0)
+    with pytest.raises(UnavailableError) as refused:
+        stack.up(home, services=["redis"])
+    assert refused.value.message.startswith(f"the sandbox's watchdog {said} when it was started; the end of ")
+    assert refused.value.message.endswith("watchdog.log:\n  it cannot")
+    assert not processes_of(home)
+    monkeypatch.undo()
+    stack.up(home, services=["redis"])
+    assert [(service.name, service.state) for service in stack.status(home)] == [("redis", "up")]

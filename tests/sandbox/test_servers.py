@@ -177,7 +177,7 @@ def test_a_user_needs_nobody_else(tmp_path: Path) -> None:
     """As a user of one's own: everything stays in the sandbox's folder and is one's own."""
     base = Path(tempfile.mkdtemp(dir="/var/tmp"))
     code = """
-import os, sys, pwd
+import contextlib, os, sys, pwd
 from pathlib import Path
 from cicscenario.sandbox import stack
 warm = Path(sys.argv[2])  # once as root: afterwards the interpreter's own files may be out of reach
@@ -189,7 +189,7 @@ os.setgroups([]); os.setgid(entry.pw_gid); os.setuid(entry.pw_uid)
 os.environ["HOME"] = sys.argv[1]
 home = Path(sys.argv[1])
 if not os.access(sys.executable, os.X_OK):  # this Python is root's own: the watchdog is Python, too, and cannot start
-    stack.watch = lambda folder: None
+    stack.watched = lambda folder: contextlib.nullcontext()
 stack.up(home, services=["redis", "postgres"])
 states = [s.state for s in stack.status(home)]
 link = (home / "sandbox" / "postgres").is_symlink()
