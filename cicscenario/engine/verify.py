@@ -6,7 +6,7 @@ the state, and held against its digests, once for all of them. At a million peop
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby, islice
 
@@ -18,15 +18,14 @@ from cicscenario.engine.events import CheckFinished, Listener
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import CheckRow
-from cicscenario.state.store import Store
 from cicscenario.wording import counted
 
 _AT_WORKERS = 16  # parts at a time, so that there is enough for many machines
 _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 
-#: Of each check in turn: the problems of a part of the people, and the number of people who were not asked about. When a check
-#: raises an error, that is there too, and neither it nor those after it are.
-_Answers = tuple[list[tuple[Problems, int]], Exception | None]
+#: Of each check in turn: the problems of a part of the people, and the number of people who were not asked about. A check that
+#: fails gives its error, and those after it nothing.
+_Answers = list[tuple[Problems, int] | Exception]
 
 
 def verify(
@@ -42,16 +41,15 @@ def verify(
     """
     rows = []
     for _, together in groupby(checks, lambda check: (check.asks(context.scenario), check.batch)):
-        tallies, error = _begun(together, context, size, listener)
-        if tallies:
-            tallies, error = _through(tallies, context, size, error, PeopleSet() if astray is None else astray)
-        for tally in tallies:
+        asked = _Together(together, context, size, listener)
+        asked.go_through(size, PeopleSet() if astray is None else astray)
+        for tally in asked.tallies:
             row = tally.row()
             context.state.record_checks([row])
             listener(finished(row))
             rows.append(row)
-        if error:
-            raise error
+        if asked.error:
+            raise asked.error
     return rows
 
 
@@ -70,39 +68,61 @@ def finished(row: CheckRow) -> CheckFinished:
     return CheckFinished(row.name, row.errors, row.total, row.allowed, first, row.read_back)
 
 
-def _begun(
-    checks: Iterable[Check], context: RunContext, size: int, listener: Listener
-) -> tuple[list[CheckTally], Exception | None]:
-    """The checks up to the first that cannot begin, with its error."""
-    tallies: list[CheckTally] = []
-    for check in checks:
-        try:
-            tallies.append(CheckTally(check, context, size, listener))
-        except Exception as error:  # whatever it is, it is raised after those before it are complete
-            return tallies, error
-    return tallies, None
+class _Together:
+    """Checks that ask the same services. ``tallies`` are those that are complete when all people have been gone through.
 
+    The first check that fails ends itself and those after it, and leaves its ``error`` here.
+    """
 
-def _through(
-    tallies: list[CheckTally], context: RunContext, size: int, error: Exception | None, astray: PeopleSet
-) -> tuple[list[CheckTally], Exception | None]:
-    """Takes checks of one kind through the people, part by part. Gives those that are complete, and the error of the next one."""
-    batch = tallies[0].check.batch
-    parts = [range(first, min(first + batch, size)) for first in range(0, size, batch)]
-    question = _Question(context.state, tallies)
-    threads = _AT_WORKERS if context.workers else os.cpu_count() or 1
-    for part, answers in _with_parts(parts, question, context.stopping, threads):
-        if answers is None:
-            raise InterruptedRunError(f"stopped in {_named(tallies)}; checks change nothing")
-        found, failed = answers
-        if failed and len(found) < len(tallies):
-            tallies, error = tallies[: len(found)], failed
-            question.tallies = tallies
-            if not tallies:
-                break
-        for tally, (problems, spared) in zip(tallies, found, strict=False):
-            tally.add(part, problems, spared, astray)
-    return tallies, error
+    def __init__(self, checks: Iterable[Check], context: RunContext, size: int, listener: Listener) -> None:
+        self._context = context
+        self.tallies: list[CheckTally] = []
+        self.error: Exception | None = None
+        for check in checks:
+            try:
+                self.tallies.append(CheckTally(check, context, size, listener))
+            except Exception as error:  # whatever it is, it is raised after those before it are complete
+                self.error = error
+                return
+
+    def go_through(self, size: int, astray: PeopleSet) -> None:
+        """Asks about people ``0 <= id < size``, part by part. Raises InterruptedRunError when the run is to stop."""
+        if not self.tallies:
+            return
+        batch = self.tallies[0].check.batch
+        parts = [range(first, min(first + batch, size)) for first in range(0, size, batch)]
+        threads = _AT_WORKERS if self._context.workers else os.cpu_count() or 1
+        for part, answers in _with_parts(parts, self._ask, self._context.stopping, threads):
+            if answers is None:
+                raise InterruptedRunError(f"stopped in {_named(self.tallies)}; checks change nothing")
+            self._take(part, answers, astray)
+            if not self.tallies:
+                return
+
+    def _ask(self, part: range) -> _Answers:
+        """In a thread of its own, which sees it when a check has failed meanwhile: that one is asked about no more parts."""
+        missing: Problems = dict.fromkeys(part, NotMade("has not been made yet"))
+        people = []
+        for person in self._context.state.people(part.start, part.stop):
+            if person.address is None:
+                missing[person.id] = NotMade("has no account yet")
+            else:
+                del missing[person.id]
+                people.append(person)
+        found: _Answers = []
+        for tally in self.tallies:
+            try:
+                found.append(_asked(tally, people, missing))
+            except Exception as error:  # raised by ``verify`` when the checks before it are complete
+                return [*found, error]
+        return found
+
+    def _take(self, part: range, answers: _Answers, astray: PeopleSet) -> None:
+        for number, (tally, answer) in enumerate(zip(self.tallies, answers, strict=False)):
+            if isinstance(answer, Exception):
+                self.tallies, self.error = self.tallies[:number], answer
+                return
+            tally.add(part, *answer, astray)
 
 
 def _named(tallies: Sequence[CheckTally]) -> str:
@@ -111,7 +131,7 @@ def _named(tallies: Sequence[CheckTally]) -> str:
 
 
 def _with_parts(
-    parts: list[range], question: "_Question", stopping: threading.Event, threads: int
+    parts: list[range], ask: Callable[[range], _Answers], stopping: threading.Event, threads: int
 ) -> Iterator[tuple[range, _Answers | None]]:
     """The answers about each part, in order, with the part. When ``stopping`` is set, yields None for one, and ends."""
     pool = ThreadPoolExecutor(threads, "verify")
@@ -121,7 +141,7 @@ def _with_parts(
     try:
         while True:
             for part in islice(left, 2 * threads - len(running)):
-                running.append(pool.submit(question, part))  # noqa: PERF401 -- a few at a time
+                running.append(pool.submit(ask, part))  # noqa: PERF401 -- a few at a time
             if not running:
                 return
             while not stopping.is_set() and not wait(running[:1], _STOP_POLL, FIRST_COMPLETED).done:
@@ -134,31 +154,6 @@ def _with_parts(
     finally:
         # Parts that have not begun are cancelled. When the run is stopped, active ones are not waited for.
         pool.shutdown(wait=not stopping.is_set(), cancel_futures=True)
-
-
-class _Question:
-    """Asks checks about people. Others may take checks from ``tallies`` meanwhile: these are asked about no more parts."""
-
-    def __init__(self, store: Store, tallies: Sequence[CheckTally]) -> None:
-        self._store = store
-        self.tallies = tallies
-
-    def __call__(self, part: range) -> _Answers:
-        missing: Problems = dict.fromkeys(part, NotMade("has not been made yet"))
-        people = []
-        for person in self._store.people(part.start, part.stop):
-            if person.address is None:
-                missing[person.id] = NotMade("has no account yet")
-            else:
-                del missing[person.id]
-                people.append(person)
-        found: list[tuple[Problems, int]] = []
-        for tally in self.tallies:
-            try:
-                found.append(_asked(tally, people, missing))
-            except Exception as error:  # raised by ``verify`` when the checks before it are complete
-                return found, error
-        return found, None
 
 
 def _asked(tally: CheckTally, people: Sequence[Person], missing: Problems) -> tuple[Problems, int]:
