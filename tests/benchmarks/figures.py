@@ -33,8 +33,11 @@ Whole runs, each with all of its checks, in a sandbox that was new and on a mach
 """
 FOOT = """
 `python -m tests.benchmarks.table docs` measures again and writes both files. `--before CHECKOUT` measures another version of the
-project in the same way, too; without it the figures of that version stay as they are.
+project in the same way, too; without it the figures of that version stay as they are. The benchmarks below write theirs with
+`CICSCENARIO_BENCHMARK_NOTES=docs`.
 """
+#: Where benchmarks write their figures: the folder of both files. Nowhere without it.
+NOTES = "CICSCENARIO_BENCHMARK_NOTES"
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,25 @@ class Row:
         return [f"| {' | '.join(cells)} |" for cells in found]
 
 
-def document(rows: Sequence[Row], before: str | None) -> dict[str, Any]:
-    """The content of ``measured.json``. ``before`` names the version that the rows' ``before`` are of."""
-    return {"machine": machine(), "versions": versions(), "before": before, "rows": [asdict(row) for row in rows]}
+def document(rows: Sequence[Row], before: str | None, notes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The content of ``measured.json``. ``before`` names the version that the rows' ``before`` are of; see ``noted``."""
+    return {
+        "machine": machine(),
+        "versions": versions(),
+        "before": before,
+        "rows": [asdict(row) for row in rows],
+        "notes": dict(notes or {}),
+    }
+
+
+def noted(name: str, command: str, figures: Mapping[str, str]) -> None:
+    """Adds what a benchmark has measured to both files in the folder that ``NOTES`` names: texts by what they are of."""
+    if not (folder := os.environ.get(NOTES)):
+        return
+    found = json.loads((Path(folder) / "measured.json").read_text())
+    before = found["notes"].get(name, {}).get("figures", {})
+    found["notes"][name] = {"command": command, "figures": before | dict(figures)}
+    written(Path(folder), found)
 
 
 def rows_of(found: Mapping[str, Any]) -> list[Row]:
@@ -114,7 +133,13 @@ def page(found: Mapping[str, Any]) -> str:
     machine, versions = found["machine"], ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     said = f"On {machine['processors']} processors ({machine['processor']}), {machine['memory']:,} MiB, {machine['system']}."
     before = f' "Before" is version {found["before"]}.' if found["before"] else ""
-    return f"{HEAD}{head}{chr(10).join(lines)}\n\n{said} With {versions}.{before}\n{FOOT}"
+    notes = "".join(_section(name, **note) for name, note in found["notes"].items())
+    return f"{HEAD}{head}{chr(10).join(lines)}\n\n{said} With {versions}.{before}\n{FOOT}{notes}"
+
+
+def _section(name: str, command: str, figures: Mapping[str, str]) -> str:
+    lines = "\n".join(f"| {what} | {text} |" for what, text in figures.items())
+    return f"\n## {name}\n\n`{command}`\n\n| what | measured |\n|:--|:--|\n{lines}\n"
 
 
 def machine() -> dict[str, Any]:

@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, metavar="CHECKOUT")
     chosen = parser.parse_args()
     path = chosen.folder / "measured.json"
-    known = json.loads(path.read_text()) if path.exists() else {"rows": [], "before": None}
+    known = json.loads(path.read_text()) if path.exists() else {"rows": [], "before": None, "notes": {}}
     earlier, name = {row.key: row.before for row in rows_of(known)}, known["before"]
     rows = []
     with tempfile.TemporaryDirectory(prefix="table") as top:
@@ -123,7 +123,7 @@ def main() -> None:
             ["git", "describe", "--always"], cwd=chosen.before, capture_output=True, text=True, check=True
         )
         name = said.stdout.strip()
-    written(chosen.folder, document(rows, name))
+    written(chosen.folder, document(rows, name, known["notes"]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.figures import Figures, Row, document, page, rows_of
+from tests.benchmarks.figures import NOTES, Figures, Row, document, noted, page, rows_of, written
 from tests.benchmarks.table import CHAIN, OWN_KEYS, ROOT, Work, measured, works
 
 DOCS = ROOT / "docs"
@@ -38,6 +38,23 @@ def test_what_has_no_ceiling_has_no_share_and_the_version_before_comes_first() -
 def test_rows_come_back_from_the_file_as_they_were() -> None:
     rows = [ROW, replace(ROW, people=7, before=replace(NOW, ceiling=None))]
     assert rows_of(json.loads(json.dumps(document(rows, "v1")))) == rows
+
+
+def test_what_a_benchmark_notes_is_in_both_files_and_survives_the_next_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted("Workers", "by hand", {"files": "12 s"})  # nowhere
+    written(tmp_path, document([ROW], None))
+    monkeypatch.setenv(NOTES, str(tmp_path))
+    noted("Workers", "by hand", {"files": "12 s"})
+    noted("Workers", "by hand", {"hashes": "7 s"})
+    found = json.loads((tmp_path / "measured.json").read_text())
+    assert found["notes"] == {"Workers": {"command": "by hand", "figures": {"files": "12 s", "hashes": "7 s"}}}
+    assert (tmp_path / "measured.md").read_text() == page(found)
+    assert page(found).endswith(
+        "## Workers\n\n`by hand`\n\n| what | measured |\n|:--|:--|\n| files | 12 s |\n| hashes | 7 s |\n"
+    )
+    assert document(rows_of(found), None, found["notes"])["notes"] == found["notes"]
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from cicscenario.sandbox.daemon import Daemon
+from tests.benchmarks.figures import noted
 from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.reads import read_everybody
 from tests.support.commands import command_environment, command_line
@@ -27,6 +28,7 @@ from tests.support.sandboxes import Run, Sandbox
 
 pytestmark = [pytest.mark.million, pytest.mark.timeout(12 * 3600)]
 
+COMMAND = "python -m pytest -n 0 -m million -s tests/benchmarks"
 PEOPLE = int(os.environ.get("CICSCENARIO_BENCHMARK_MILLION", "1000000"))
 MEMORY = 300.0  #: MiB at most, of every command
 GOES_ON = 10.0  #: seconds until a command that goes on has done something for a person
@@ -63,6 +65,7 @@ class Command:
             if told != "StepProgressed" or event["batch"]:
                 self.at.setdefault(told, time.monotonic() - self.began)
             yield event
+        self.process.stdout.close()
         self.process.wait()
         self.seconds = time.monotonic() - self.began
         self.cpu = processor() - self.before
@@ -187,6 +190,21 @@ def test_a_million_people(sandbox_of: Callable[..., Sandbox], tmp_path: Path) ->
     assert errors
     assert set(errors.values()) == {(0, PEOPLE)}
     memory = max(one.memory for one in (half, rest, nothing, verify))
+    noted(
+        f"{PEOPLE:,} people with keys of their own, embedded node",
+        COMMAND,
+        {
+            "half of them, until the run was killed": f"{half.seconds:,.0f} s, {PEOPLE / 2 / half.seconds:,.0f} people/s",
+            "going on: until something was done for a person": f"{rest.at['StepProgressed']:.1f} s",
+            "the other half, all checks, a file for each transaction": f"{rest.seconds:,.0f} s",
+            "the same command, when nothing is left": f"{nothing.seconds:,.0f} s",
+            "`verify`": f"{verify.seconds:,.0f} s: {verify.seconds / reading.seconds:.2f} times the reading",
+            "reading the same by the best of some clients": str(reading),
+            "memory of the runner; of the node": f"{memory:.0f} MiB; {peak_memory(node):,.0f} MiB",
+            "state; chain": f"{state:,.0f} MB; {disk(run.box.home / 'sandbox').apparent / 1e6:,.0f} MB",
+            "files of the run": str(there),
+        },
+    )
     limits = {
         f"memory of a command: {memory:.0f} MiB, at most {MEMORY:.0f}": memory <= MEMORY,
         f"seconds until it goes on: {rest.at['StepProgressed']:.1f}, at most {GOES_ON}": rest.at["StepProgressed"]

@@ -21,12 +21,15 @@ from cicscenario.workers import names
 from cicscenario.workers.entries import entry_item
 from cicscenario.workers.hands import Hands
 from cicscenario.workers.kinds import ENTRIES, HASHES, KEYFILES, KINDS, keystore_item
+from tests.benchmarks.figures import noted
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.worker_processes import LINEAGE, NO_SERVICES, environment_file, pool_at, working
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
+COMMAND = "python -m pytest -n 0 -m benchmark -s tests/benchmarks/test_workers.py"
+_NAMES = {KEYFILES: "{:,} `light` keystore files", HASHES: "{:,} hashes of PINs, cost 8"}
 LEAST = 1.7  # times as fast with two workers
 MOST = 1.03  # times the CPU time in this process
 MICROSECONDS = 30  # for an entry; its write takes a client 2,000 to 4,000 of CPU time
@@ -59,6 +62,11 @@ def test_two_workers_are_nearly_twice_as_fast_as_one(kind: str, tmp_path: Path) 
     ratio = taken[1] / taken[2]
     print(
         f"{kind}: {len(WORK[kind][1])} in {taken[1]:.1f} s with one worker, {taken[2]:.1f} s with two: {ratio:.2f} times as fast"
+    )
+    noted(
+        "Workers",
+        COMMAND,
+        {_NAMES[kind].format(len(WORK[kind][1])): f"{taken[1]:.1f} s with one, {taken[2]:.1f} s with two"},
     )
     assert ratio >= LEAST
 

@@ -60,7 +60,7 @@ class Transaction(NamedTuple):
 def intrinsic_gas(data: bytes, *, create: bool, access_list: AccessList = ()) -> int:
     """Gas charged before the first instruction (yellow paper appendix G, EIP-2028, EIP-2930, EIP-3860)."""
     zeros = data.count(0)
-    gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros) + access_list_gas(access_list)
+    gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros) + (access_list_gas(access_list) if access_list else 0)
     return gas + 32_000 + 2 * ((len(data) + 31) // 32) if create else gas
 
 
