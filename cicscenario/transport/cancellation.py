@@ -15,7 +15,6 @@ from cicscenario.transport.traffic import Ending, Meter
 _GRACE = 0.6  # seconds after the stop during which running calls may still finish
 _CUT_INTERVAL = 0.15  # seconds between attempts to end the calls that are still running
 _LOOK = 0.25  # seconds between looks for exchanges that are late, and whether the watching thread is still needed
-_LOOK_AT_SIZE = 0.05  # seconds between looks at the size of what a library reads by itself
 _SHORTEST = 0.01
 _PARENT_POLL = 0.1  # seconds between checks of the parent of a StopEvent
 
@@ -45,16 +44,22 @@ class Cancellation:
 
     Safe for use by many threads. Exchanges may still finish, and begin, for ``grace`` seconds after the stop. Then those under
     way are ended, and they and all new ones raise InterruptedRunError. ``meter`` counts the others, and its ``limit`` says when
-    each may begin.
+    each may begin. ``look`` is the seconds between looks at those under way.
     """
 
     def __init__(
-        self, stopping: threading.Event | None = None, grace: float = _GRACE, *, meter: Meter | None = None
+        self,
+        stopping: threading.Event | None = None,
+        grace: float = _GRACE,
+        *,
+        meter: Meter | None = None,
+        look: float = _LOOK,
     ) -> None:
         self.stopping = stopping
         self.meter = meter or Meter()
         self._stop = threading.Event() if stopping is None else stopping
         self._grace = grace
+        self._look = look
         self._mutex = threading.Lock()
         self._exchanges: set[Exchange] = set()
         self._watched = False
@@ -130,13 +135,8 @@ class Cancellation:
             time.sleep(_CUT_INTERVAL)
 
     def _pause(self) -> float:
-        running = self._running()
-        longest = _LOOK_AT_SIZE if any(exchange.measured for exchange in running) else _LOOK
-        first = (
-            min((exchange.until for exchange in running if not exchange.failure), default=float("inf"))
-            - time.monotonic()
-        )
-        return max(_SHORTEST, min(longest, first))
+        ends = [exchange.until for exchange in self._running() if not exchange.failure]
+        return max(_SHORTEST, min(self._look, min(ends, default=float("inf")) - time.monotonic()))
 
     def _running(self) -> list[Exchange]:
         with self._mutex:

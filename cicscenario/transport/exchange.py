@@ -55,7 +55,6 @@ class Exchange:
     ) -> None:
         self.failure: LateError | TooLargeError | None = None  #: why it was ended; None when it was not
         self.refused = False  #: whether the whole answer says that the server could not, or would not now
-        self.measured = measure is not None
         self._within = within
         self._most = most
         self._awaited = awaited

@@ -21,6 +21,8 @@ from cicscenario.transport.exchange import MEGABYTE, Exchange, LateError, in_thr
 from cicscenario.transport.traffic import Meter
 
 _MOST = 64 * MEGABYTE  # of the answer to one statement
+#: Seconds between looks at how much has come, which libpq reads by itself: from this machine, that is 50 MB meanwhile.
+_LOOK = 0.01
 _ADDRESSES = 3  # of a host whose first ones are silent, among which the time for the login is divided
 _LATER = 2  # seconds after which a server that should have cancelled a statement itself is not waited for
 _CANCEL = 5  # seconds for asking a server to cancel a query
@@ -71,7 +73,7 @@ class Postgres:
     ) -> None:
         self._parameters = dict(parameters)
         self._timeout = timeout
-        self._cancellation = Cancellation(stopping, meter=meter)
+        self._cancellation = Cancellation(stopping, meter=meter, look=_LOOK)
 
     @contextmanager
     def begin(self, *, read_only: bool = True) -> Iterator[DatabaseTransaction]:

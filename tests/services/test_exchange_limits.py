@@ -163,6 +163,8 @@ except UnavailableError as error:
     print(error.message, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
 """
 MOST_MEMORY = 400  # megabytes; what comes without a limit is many times more in eight seconds
+#: libpq reads by itself, and a thread looks how much: it may get its turn late. Without a limit, libpq takes 2,097 MB.
+MOST_OF_LIBPQ = 1000
 
 
 def _packed(coding: str, layers: int) -> Serve:
@@ -199,7 +201,7 @@ def test_an_answer_without_end_is_refused_and_takes_no_memory(case: tuple[str, s
     name, protocol, manner = case
     said, megabytes = in_little_memory(name, protocol, ENDLESS[protocol][manner])
     assert said
-    assert megabytes < MOST_MEMORY
+    assert megabytes < (MOST_OF_LIBPQ if protocol == "postgres" else MOST_MEMORY)
 
 
 def in_little_memory(name: str, protocol: str, serve: Serve) -> tuple[str, int]:
