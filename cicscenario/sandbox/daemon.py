@@ -44,6 +44,11 @@ class Command:
     user: User | None = None
 
 
+def leave(process: "subprocess.Popen[bytes]") -> None:
+    """Keeps Popen from warning that a process is still running, which its starter asks nothing of any more."""
+    process.returncode = process.poll() or 0
+
+
 class Daemon:
     """The process of service ``name``; its lock and its log are in ``folder``. ``stop_signal`` makes it exit."""
 
@@ -143,7 +148,7 @@ class Daemon:
                     f"the sandbox's {self.name} {ended} when it was started; the end of {self.log}:{self._log_tail()}"
                 )
             time.sleep(_POLL)
-        process.returncode = 0  # keeps Popen from warning that the process is still running
+        leave(process)
 
     def find(self, answers: Callable[[], bool]) -> bool:
         """Whether the daemon is running. Waits until ``answers()`` is true, because it may have been started just now.

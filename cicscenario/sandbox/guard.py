@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox import watchdog
-from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.daemon import Daemon, leave
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.shell import for_daemons
 
@@ -44,14 +44,11 @@ def watched(folder: Path) -> Iterator[None]:
         return
     begun, to_tell = os.pipe()
     try:
-        try:
-            process = _launched(daemon, folder, to_tell)
-        finally:
-            os.close(to_tell)
+        process = _launched(daemon, folder, to_tell)
         try:
             yield
         except BaseException:
-            process.returncode = process.poll() or 0  # keeps Popen from warning that the process is still running
+            leave(process)
             raise
         daemon.wait_until_up(process, lambda: _is_told(begun))
     finally:
@@ -59,16 +56,18 @@ def watched(folder: Path) -> Iterator[None]:
 
 
 def _launched(daemon: Daemon, folder: Path, to_tell: int) -> "subprocess.Popen[bytes]":
+    """The watchdog's process, which has the descriptor ``to_tell`` from now on: it is closed here."""
     daemons = [f"{name}={service.abandon_signal:d}" for name, service in SERVICES.items()]
     # A descriptor stands for this process, also when its number is another one's later.
     owners = [os.pidfd_open(os.getpid())] if folder in _owned else []
     options = [f"{watchdog.BEGUN}={to_tell}", *(f"{watchdog.OWNER}={owner}" for owner in owners)]
     command = [sys.executable, "-m", watchdog.__name__, str(folder), *daemons, *options]
+    inherited = [to_tell, *owners]
     try:
-        return daemon.launch(command, for_daemons(), inherited=[to_tell, *owners])
+        return daemon.launch(command, for_daemons(), inherited=inherited)
     finally:
-        for owner in owners:
-            os.close(owner)
+        for descriptor in inherited:
+            os.close(descriptor)
 
 
 def _is_told(begun: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.daemon import Daemon, leave
 from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services import SERVICES, waves
 from cicscenario.sandbox.services.base import Site
@@ -62,7 +62,7 @@ class Starting:
         """Stops those that were started."""
         for name, process in reversed(self.started.items()):
             self.daemon(name).stop()
-            process.returncode = process.poll() or 0  # keeps Popen from warning that the process is still running
+            leave(process)
         for name in list(self._held):
             self._release(name)
 
