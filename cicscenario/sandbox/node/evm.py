@@ -219,7 +219,7 @@ class Evm:
     def _run(self, message: Message) -> ExecutionResult:
         # pyrevm would keep the accounts and slots of an access list warm for ever. So they are loaded here, which the
         # checkpoint reverts, and the access list's gas is added here.
-        list_gas = access_list_gas(message.access_list) if message.access_list else 0
+        list_gas = access_list_gas(message.access_list)
         for address, slots in message.access_list:
             self._evm.basic(address)
             for slot in slots:

@@ -60,7 +60,7 @@ class Transaction(NamedTuple):
 def intrinsic_gas(data: bytes, *, create: bool, access_list: AccessList = ()) -> int:
     """Gas charged before the first instruction (yellow paper appendix G, EIP-2028, EIP-2930, EIP-3860)."""
     zeros = data.count(0)
-    gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros) + (access_list_gas(access_list) if access_list else 0)
+    gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros) + access_list_gas(access_list)
     return gas + 32_000 + 2 * ((len(data) + 31) // 32) if create else gas
 
 
@@ -72,7 +72,7 @@ def floor_gas(data: bytes) -> int:
 
 def access_list_gas(access_list: AccessList) -> int:
     """2,400 gas for each address and 1,900 for each slot (EIP-2930)."""
-    return sum(2_400 + 1_900 * len(slots) for _, slots in access_list)
+    return sum(2_400 + 1_900 * len(slots) for _, slots in access_list) if access_list else 0  # most have none
 
 
 def decode(raw: bytes, sender: str | None = None) -> Transaction:
