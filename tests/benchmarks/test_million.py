@@ -182,7 +182,8 @@ def test_a_million_people(sandbox_of: Callable[..., Sandbox], tmp_path: Path) ->
     show("verify", verify)
     reading = read_everybody(run, PEOPLE)
     print(f"reading only: {reading}; verify takes {verify.seconds / reading.seconds:.2f} times as long", flush=True)
-    print(f"node: {peak_memory(node):.0f} MiB; chain: {disk(run.box.home / 'sandbox')}")
+    of_node, chain = peak_memory(node), disk(run.box.home / "sandbox")
+    print(f"node: {of_node:.0f} MiB; chain: {chain}")
     state = sum(one.stat().st_size for one in run.place.glob("state.sqlite*")) / 1e6
     there = disk(run.place)
     print(f"run directory: {there}; state {state:,.0f} MB", flush=True)
@@ -200,8 +201,8 @@ def test_a_million_people(sandbox_of: Callable[..., Sandbox], tmp_path: Path) ->
             "the same command, when nothing is left": f"{nothing.seconds:,.0f} s",
             "`verify`": f"{verify.seconds:,.0f} s: {verify.seconds / reading.seconds:.2f} times the reading",
             "reading the same by the best of some clients": str(reading),
-            "memory of the runner; of the node": f"{memory:.0f} MiB; {peak_memory(node):,.0f} MiB",
-            "state; chain": f"{state:,.0f} MB; {disk(run.box.home / 'sandbox').apparent / 1e6:,.0f} MB",
+            "memory of the runner; of the node": f"{memory:.0f} MiB; {of_node:,.0f} MiB",
+            "state; chain": f"{state:,.0f} MB; {chain.apparent / 1e6:,.0f} MB",
             "files of the run": str(there),
         },
     )

@@ -17,7 +17,6 @@ from tests.support.waiting import eventually
 _PROGRAM = """
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.guard import end_with_this_process
 home = Path(sys.argv[1])

@@ -200,12 +200,10 @@ class RunningEngine:
         """
         eventually(self.is_at_rest)
         addresses = [self.role(tag) for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER")]
-        forgotten = (
-            "SELECT tx_hash FROM otx WHERE sender = ANY(ARRAY['%s', '%s']) AND status = 'pending' ORDER BY nonce"
-        )
-        hashes = [tx_hash for (tx_hash,) in self.rows(forgotten % tuple(addresses))]
+        pending = "SELECT tx_hash FROM otx WHERE sender = '%s' AND status = 'pending' ORDER BY nonce"
+        forgotten = [tx_hash for address in addresses for (tx_hash,) in self.rows(pending % address)]
         holes = [(address, nonce) for address in addresses for nonce in self.holes(address)]
-        for tx_hash in hashes:
+        for tx_hash in forgotten:
             self.ask("cic_eth.queue.state.set_ready", CHAIN_SPEC, tx_hash)
         for address, nonce in holes:
             self.fill(address, nonce)
